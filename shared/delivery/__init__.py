@@ -1,0 +1,1 @@
+"""Delivery: from a recorded message to the submission server's last word about it."""

@@ -1,0 +1,1 @@
+"""Messages as callers send them: their shape, their validation, their names."""

@@ -1,0 +1,1 @@
+"""Azure Storage as Mailroom uses it: tables with ETags, queues, blobs."""
