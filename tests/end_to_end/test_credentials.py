@@ -129,8 +129,13 @@ async def test_a_message_is_sent_with_each_kind_of_credential(
             kept = mail_of(branch.stack, message_id)
             assert kept.mailbox == BILLING
             assert kept.app_id == branch.stack.settings["MAILROOM_CLIENT_ID"]
-        # However many messages ask for it at once, one token is fetched.
-        asked = [entry for entry in list(stack.entra.audit)[before:] if entry.grant == grant]
+        # However many messages ask for it at once, one token is fetched. (The reader of returned
+        # mail, whose minute may fall into this, asks for one of Graph's.)
+        asked = [
+            entry
+            for entry in list(stack.entra.audit)[before:]
+            if entry.grant == grant and "outlook.office" in entry.scope
+        ]
         assert [entry.outcome for entry in asked] == ["issued"]
         name = settings.get("MAILROOM_CREDENTIAL_NAME", "none")
         assert len({one.value for one in stack.vault.store.versions(name)}) == versions
