@@ -9,10 +9,9 @@ A crash before 2 leaves the message queued. From 2 to 4 nobody else can know how
 the lease is over the message becomes `unknown`.
 """
 
-import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -53,11 +52,11 @@ from shared.messages.record import MessageRecord, TimelineEntry
 from shared.messages.withholding import withhold
 from shared.quota import Demand, PauseKind, Slot, demand_of
 from shared.settings import Settings
+from shared.storage.connection import persist
 from shared.suppression import SuppressionCheck
 
 logger = logging.getLogger(__name__)
 
-_PERSIST_TRIES = 6  # with pauses of 0.5, 1, 2, 4, 8 s: a hiccup of storage forgets no outcome
 _ANOTHER_MAILBOX = timedelta(seconds=1)  # the delay when one mailbox was refused and others are not
 
 
@@ -183,11 +182,12 @@ class Delivery:
                 await self._gate.until(slot)
                 wanted, record = record, await self._withhold(record)
                 if record.final:
-                    await self._change_unless_changed(wanted, record)
+                    await self._change(wanted, record)
                     return True
                 mail = replace(mail, recipients=record.open_recipients)
                 claimed = await self._claims.take(record, slot.mailbox)
                 if claimed is None:
+                    await self._leave(record.id)
                     return True
                 used = True
                 record, handover = claimed, await self._hand_over(claimed, mail, session)
@@ -250,7 +250,7 @@ class Delivery:
         if not handover.refused:
             return
         try:
-            await _persist(lambda: self._refusals.publish(record, handover.refused))
+            await persist(lambda: self._refusals.publish(record, handover.refused))
         except StorageUnavailableError:
             logger.exception("refusals not published", extra=_about(record))
 
@@ -292,7 +292,7 @@ class Delivery:
         )
         trouble = find_trouble(handover.reply, *handover.refused.values())
         delay = _ANOTHER_MAILBOX if trouble is not None else None
-        stored = await _persist(lambda: self._store(record, entries, delay))
+        stored = await persist(lambda: self._store(record, entries, delay))
         try:
             if trouble is not None:
                 await self._set_aside(record.mailbox, trouble)
@@ -326,13 +326,9 @@ class Delivery:
 
     async def _conclude_unclaimed(self, record: MessageRecord, entry: TimelineEntry) -> None:
         """Stores what kept a message from being attempted, unless somebody else attempts it."""
-        try:
-            record = await self._ledger.change(
-                record, settle(record, [entry], self._schedule(record))
-            )
-        except ChangedError:
-            return
-        await self._follow_up(record)
+        stored = await self._change(record, settle(record, [entry], self._schedule(record)))
+        if stored is not None:
+            await self._follow_up(stored)
 
     async def _follow_up(self, record: MessageRecord) -> None:
         """Puts a deferred message back on the queue."""
@@ -348,7 +344,7 @@ class Delivery:
         schedule = self._schedule(record)
         if refused.reason and is_overdue(record, schedule):
             failed = give_up(record, now, refused.reason, refused.fix)
-            if await self._change_unless_changed(record, failed):
+            if await self._change(record, failed):
                 log_end(failed)
             return
         until = max(refused.until, now + AWAY)
@@ -358,16 +354,23 @@ class Delivery:
                 waiting, due=until + schedule.grace, detail=refused.reason, fix=refused.fix,
                 history=told(record, refused.reason, refused.fix, now),
             )  # fmt: skip
-            if not await self._change_unless_changed(record, waiting):
+            if not await self._change(record, waiting):
                 return
         await self._outbox.enqueue(waiting)
 
-    async def _change_unless_changed(self, old: MessageRecord, new: MessageRecord) -> bool:
+    async def _change(self, old: MessageRecord, new: MessageRecord) -> MessageRecord | None:
         try:
-            await self._ledger.change(old, new)
+            return await self._ledger.change(old, new)
         except ChangedError:
-            return False
-        return True
+            await self._leave(old.id)
+            return None
+
+    async def _leave(self, message_id: str) -> None:
+        """Leaves a message to those who changed it first. They may have written no more than a
+        note, as `reconcile` does: if it still waits, it needs the queue message it came with."""
+        record = await self._ledger.get(message_id)
+        if record is not None and record.deliverable:
+            await self._outbox.enqueue(record)
 
     def _schedule(self, record: MessageRecord, delay: timedelta | None = None) -> Schedule:
         bulk = record.category == "bulk"
@@ -385,15 +388,6 @@ class Delivery:
         """An entry of an attempt that came to no hand-over; its number is the attempt's to be."""
         attempt = record.attempt + (record.status != "sending")
         return TimelineEntry(type=kind, at=self._clock(), attempt=attempt, **values)
-
-
-async def _persist[T](write: Callable[[], Awaitable[T]]) -> T:
-    for number in range(_PERSIST_TRIES - 1):
-        try:
-            return await write()
-        except StorageUnavailableError:
-            await asyncio.sleep(0.5 * 2**number)
-    return await write()
 
 
 def _about(record: MessageRecord) -> dict[str, object]:

@@ -105,38 +105,41 @@ class PoisonWatch:
     async def _bring_back(self, record: MessageRecord, queue: str) -> None:
         """Puts a waiting message on its queue again, for a later time; ends it when that did not
         help often enough."""
-        if not record.deliverable or record.poisoned >= len(_RETURNS):
-            await self._fail(record, queue)
-            return
         now = self._clock()
-        later = now + _RETURNS[record.poisoned]
-        not_before = max(record.not_before or later, later)
-        back = replace(
-            record, not_before=not_before, due=not_before + self._grace, checks=0,
-            poisoned=record.poisoned + 1,
-        )  # fmt: skip
-        try:
-            back = await self._ledger.change(record, back)
-        except ChangedError:  # somebody is at work on it after all; if not, it is due
+
+        def later(record: MessageRecord) -> MessageRecord | None:
+            if not record.deliverable or record.poisoned >= len(_RETURNS):
+                return None
+            back = now + _RETURNS[record.poisoned]
+            back = max(record.not_before or back, back)
+            return replace(
+                record, not_before=back, due=back + self._grace, checks=0,
+                poisoned=record.poisoned + 1,
+            )  # fmt: skip
+
+        back = await self._change(record, later)
+        if back is None:
+            await self._fail(record, queue)
             return
         await self._outbox.enqueue(back)
         detail = (
             f"Its message on the queue {queue} could not be handled in {TRIES} tries; it is tried "
-            f"again after {not_before:%Y-%m-%d %H:%M:%S} UTC."
+            f"again after {back.not_before:%Y-%m-%d %H:%M:%S} UTC."
         )
         entry = TimelineEntry(type="deferred", at=now, detail=detail)
-        await self._timeline.note(record.id, f"back-{record.attempt:05d}-{back.poisoned}", entry)
-        logger.warning("brought back from poison", extra={"message_id": record.id})
+        await self._timeline.note(back.id, f"back-{back.attempt:05d}-{back.poisoned}", entry)
+        logger.warning("brought back from poison", extra={"message_id": back.id})
 
     async def _fail(self, record: MessageRecord, queue: str, *, doubt: str = "") -> None:
         """Ends a message that waits. One that is being sent, is held or has ended is left alone:
         `reconcile` sees to the first, somebody to the second, and nothing is left to do about
         the last."""
-        for _ in range(_CHANGE_TRIES):
+
+        def ended(record: MessageRecord) -> MessageRecord | None:
             if not record.deliverable:
                 logger.info("poisoned when %s", record.status, extra={"message_id": record.id})
-                return
-            failed = replace(
+                return None
+            return replace(
                 record, status="failed", finished_at=self._clock(), not_before=None,
                 detail=f"Its message on the queue {queue} could not be handled in {TRIES} tries"
                 f"{_again(record.poisoned)}; what hindered it is in the function app's log.",
@@ -144,18 +147,31 @@ class PoisonWatch:
                 f"from {queue}, mend the cause, and send it on its way with POST "
                 f"/api/messages/replay.{doubt}",
             )  # fmt: skip
+
+        failed = await self._change(record, ended)
+        if failed is None:
+            return
+        entry = TimelineEntry(type="failed", at=self._clock(), detail=failed.detail)
+        await self._timeline.note(failed.id, f"poisoned-{failed.attempt:05d}", entry)
+        logger.error("message failed as poison", extra={"message_id": failed.id})
+
+    async def _change(
+        self, record: MessageRecord, edit: Callable[[MessageRecord], MessageRecord | None]
+    ) -> MessageRecord | None:
+        """Stores what `edit` makes of the record, or of what others have made of it meanwhile;
+        None where that is nothing."""
+        for _ in range(_CHANGE_TRIES):
+            edited = edit(record)
+            if edited is None:
+                return None
             try:
-                record = await self._ledger.change(record, failed)
+                return await self._ledger.change(record, edited)
             except ChangedError:
                 now = await self._ledger.get(record.id)
                 if now is None:
-                    return
+                    return None
                 record = now
-                continue
-            entry = TimelineEntry(type="failed", at=self._clock(), detail=record.detail)
-            await self._timeline.note(record.id, f"poisoned-{record.attempt:05d}", entry)
-            logger.error("message failed as poison", extra={"message_id": record.id})
-            return
+        raise StorageUnavailableError(f"The record of message {record.id} is changed all the time.")
 
     async def _record(self, body: bytes, queue: str, queue_id: str) -> None:
         """Records a message that came to no record, and brings it back; one without an id of its

@@ -1,6 +1,7 @@
 """One connection to each of the three storage services, opened at first use."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,9 @@ _BOUNDS: dict[str, Any] = {
     # CPU that a message costs. Storage is reached directly.
     "use_env_settings": False,
 }
+
+
+PERSIST_TRIES = 6  # with pauses of 0.5, 1, 2, 4 and 8 s between them
 
 
 class CredentialSource(Protocol):
@@ -124,6 +128,16 @@ async def storage_errors(doing: str) -> AsyncIterator[None]:
             f"Storage does not answer while {doing}: {type(error).__name__}.",
             fix="Check the addresses in AzureWebJobsStorage and the network.",
         ) from error
+
+
+async def persist[T](write: Callable[[], Awaitable[T]]) -> T:
+    """Writes what must not be forgotten for a hiccup of storage."""
+    for number in range(PERSIST_TRIES - 1):
+        try:
+            return await write()
+        except StorageUnavailableError:
+            await asyncio.sleep(0.5 * 2**number)
+    return await write()
 
 
 def error_code(error: Any) -> str:

@@ -159,7 +159,7 @@ def stored_secret(directory: Directory, vault: KeyVaultServer) -> str:
     return value
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Waits until something that runs in the background has come about."""
     async with asyncio.timeout(seconds):
         while not holds():

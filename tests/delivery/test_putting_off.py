@@ -186,6 +186,27 @@ async def test_who_is_changed_meanwhile_is_not_put_back(post: Post, turnstile: T
     assert await post.queue.depth() == 0
 
 
+async def test_who_is_only_looked_at_meanwhile_keeps_its_queue_message(
+    post: Post, turnstile: Turnstile
+) -> None:
+    message_id = await accepted(post)
+
+    class Noting(Turnstile):
+        async def reserve(
+            self, mailboxes: Sequence[str], demands: Sequence[Demand], *, within: timedelta
+        ) -> list[Slot | Closed | None]:
+            record = await post.record(message_id)
+            await post.ledger.change(record, replace(record, checks=record.checks + 1))
+            return await super().reserve(mailboxes, demands, within=within)
+
+    noting = Noting(post)
+    noting.answer = Closed(post.clock.now + timedelta(hours=1), "550 5.1.90 Full", "Wait.")
+    post.delivery._gate = Gate(noting, clock=post.clock, sleep=turnstile.sleep)
+    await post.delivery.deliver(message_id)
+    assert (await post.record(message_id)).status == "queued"
+    assert await post.take() == [queue_reference(message_id)]
+
+
 async def test_storage_that_is_away_leaves_the_message_as_it_is(
     post: Post, turnstile: Turnstile
 ) -> None:

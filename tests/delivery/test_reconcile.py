@@ -4,10 +4,13 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from shared.delivery.gate import Gate, Refused
 from shared.messages.identity import queue_reference
 from shared.messages.ledger import PARTITIONS
 from shared.messages.record import MessageRecord
+from shared.quota import Slot
 from shared.storage.tables import Row, Table, Write
 from tests.delivery.post import Post
 
@@ -184,6 +187,43 @@ async def test_two_reconciliations_at_once_do_no_harm(post: Post) -> None:
         assert len(post.mails(message_id)) == 1
     for sleeper in sleepers:
         assert (await post.record(sleeper.id)).status == "unknown"
+
+
+class Looking(Gate):
+    """While a message waits here for its slot, the timer comes by."""
+
+    def __init__(self, post: Post) -> None:
+        super().__init__(post.governor, clock=post.ticking)
+        self.post = post
+
+    async def enter(self, *args: Any, **others: Any) -> Slot | Refused:
+        answer = await super().enter(*args, **others)
+        self.post.clock.advance(seconds=121)
+        assert await self.post.reconciliation.run() == 0  # the queue's head is older than it
+        return answer
+
+
+async def test_a_look_at_what_waits_for_its_slot_costs_it_nothing(post: Post) -> None:
+    """The timer notes that it has looked, and so changes the record under the delivery."""
+    await post.queue.send('{"older":1}')
+    await asyncio.sleep(1.1)  # the queue's times are whole seconds
+    post.clock.now += timedelta(seconds=1.1)
+    message_id = await post.accept()
+    client = post.storage.queues.get_queue_client(post.queue.name)
+    for taken in [one async for one in client.receive_messages()]:
+        if taken.content == queue_reference(message_id):
+            await client.delete_message(taken)
+        else:
+            await client.update_message(taken, visibility_timeout=0)
+    post.delivery._gate = Looking(post)
+    await post.delivery.deliver(message_id)
+    record = await post.record(message_id)
+    assert (record.status, record.checks) == ("queued", 1)
+    assert queue_reference(message_id) in await post.take()
+    post.join()
+    await post.delivery.deliver(message_id)
+    assert (await post.record(message_id)).status == "sent"
+    assert len(post.mails(message_id)) == 1
 
 
 async def test_a_delivery_at_the_same_time_does_no_harm(post: Post) -> None:

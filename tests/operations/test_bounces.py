@@ -88,7 +88,7 @@ async def test_storage_that_takes_no_events_does_not_cost_the_outcome(
         raise StorageUnavailableError("Storage does not answer.")
 
     monkeypatch.setattr(RefusalEvents, "publish", away)
-    monkeypatch.setattr("shared.delivery.delivery._PERSIST_TRIES", 1)
+    monkeypatch.setattr("shared.storage.connection.PERSIST_TRIES", 1)
     message_id = await office.post(to=MIXED[:2])
     await office.deliver()
     assert (await office.view(message_id))["status"] == "sent"

@@ -3,14 +3,16 @@
 import asyncio
 import base64
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.errors import StorageUnavailableError
+from shared.errors import ChangedError, StorageUnavailableError
 from shared.messages.identity import queue_reference
+from shared.messages.record import MessageRecord
 from tests.operations.conftest import Office, message
 
 
@@ -205,6 +207,26 @@ async def test_a_cancellation_and_the_watch_agree(office: Office) -> None:
         )
         status = (await office.view(message_id))["status"]
         assert (answer.status, status) == (200, "cancelled")
+
+
+async def test_a_look_and_the_watch_agree(office: Office) -> None:
+    """`reconcile` notes its look on the same record: the message must come back all the same."""
+    ledger = office.app._ledger
+    for _ in range(5):
+        message_id = await office.post()
+        [(queue_id, text)] = await office.take()
+        record = await ledger.get(message_id)
+        assert record is not None
+
+        async def look(record: MessageRecord = record) -> None:
+            with suppress(ChangedError):
+                await ledger.change(record, replace(record, checks=1))
+
+        await asyncio.gather(office.poison(text, queue_id), look())
+        record = await ledger.get(message_id)
+        assert record is not None
+        assert (record.status, record.poisoned) == ("queued", 1)
+        assert record.not_before is not None
 
 
 async def test_a_recorded_queue_message_does_not_come_back_as_a_second_one(

@@ -48,7 +48,7 @@ class Sample:
         found = [json.loads(line) for line in lines]
         return [line for line in found if kind is None or line.get("kind") == kind]
 
-    async def noted(self, kind: str, number: int = 1, within: float = 15.0) -> list[dict[str, Any]]:
+    async def noted(self, kind: str, number: int = 1, within: float = 45.0) -> list[dict[str, Any]]:
         """Wait until so many notes of a kind are there."""
         await eventually(lambda: len(self.notes(kind)) >= number, within, self.host.log)
         return self.notes(kind)
@@ -59,7 +59,7 @@ class Sample:
 
 async def eventually(
     condition: Callable[[], bool | Awaitable[bool]],
-    within: float = 15.0,
+    within: float = 45.0,
     explain: Callable[[], object] = lambda: "",
 ) -> None:
     deadline = time.monotonic() + within

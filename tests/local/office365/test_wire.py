@@ -386,12 +386,12 @@ async def test_long_lines_are_kept_and_reported(office: Office365Server, dial: D
 async def test_latency_is_one_for_a_flight_and_limits_no_throughput(
     serve: Serve, dial: Dial
 ) -> None:
-    rtt = 0.1
+    rtt = 0.3
     server = await serve(rtt=rtt, limits=Limits.unlimited())
     began = time.perf_counter()
     wire = await dial(server)
     # connection + greeting, EHLO, STARTTLS, TLS, EHLO, AUTH
-    assert 7 * rtt <= time.perf_counter() - began < 7 * rtt + 0.5
+    assert 7 * rtt <= time.perf_counter() - began < 14 * rtt
 
     one = b"\r\n".join([MAIL, RCPT, b"BDAT %d LAST" % len(BODY), BODY])
     began = time.perf_counter()
@@ -399,12 +399,12 @@ async def test_latency_is_one_for_a_flight_and_limits_no_throughput(
         wire.write(one)
         await asyncio.sleep(0.001)
     assert set(codes(await wire.replies(30))) == {"250"}
-    assert rtt <= time.perf_counter() - began < 3 * rtt
+    assert rtt <= time.perf_counter() - began < 8 * rtt
 
     began = time.perf_counter()
     for command in (MAIL, RCPT, b"RSET"):
         await wire.ask(command)
-    assert 3 * rtt <= time.perf_counter() - began < 3 * rtt + 0.2
+    assert 3 * rtt <= time.perf_counter() - began < 8 * rtt
 
 
 async def test_a_client_that_does_not_read_is_not_obeyed_for_ever(
