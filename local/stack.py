@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from local.azurite import Azurite
 from local.certificates import LocalAuthority
@@ -46,7 +46,8 @@ class StackOptions:
 
     folder: where storage and certificates are kept; None: a temporary one. settings: app settings
     that win over the stack's own. watch: reload the app when its code changes. host_arguments:
-    further command-line options of the Functions host.
+    further command-line options of the Functions host. identity_storage: the app and its host reach
+    storage as in Azure, over TLS by the managed identity, and no setting holds a key.
     """
 
     folder: Path | None = None
@@ -60,6 +61,7 @@ class StackOptions:
     count_storage: bool = False
     log: Path | None = None
     host_arguments: tuple[str, ...] = ()
+    identity_storage: bool = False
 
 
 class LocalStack:
@@ -89,6 +91,13 @@ class LocalStack:
     def log_path(self) -> Path:
         """Where the app logs."""
         return self.options.log or self.folder / "functions.log"
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """What clients of the storage account in this process need besides the connection string:
+        they do not trust the stack's authority by themselves."""
+        trusted = str(self.authority.bundle_path)
+        return {"connection_verify": trusted} if self.options.identity_storage else {}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -123,11 +132,13 @@ class LocalStack:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.authority = LocalAuthority(self.folder / "authority")
         self.azurite = Azurite(
-            self.folder / "azurite" if options.folder else None, count=options.count_storage
+            self.folder / "azurite" if options.folder else None,
+            oauth=self.authority if options.identity_storage else None,
+            count=options.count_storage,
         )
         await self.azurite.start()
         self._closing.push_async_callback(self.azurite.stop)
-        await provision(self.azurite.connection_string)
+        await provision(self.azurite.connection_string, **self.storage_options)
         await self._start_tenant()
 
     async def _start_tenant(self) -> None:
@@ -237,20 +248,23 @@ class LocalStack:
         await self._closing.aclose()
 
 
-async def provision(connection_string: str) -> None:
-    """Creates the queues, containers and tables, as the deployment does in Azure."""
+async def provision(connection: str, **options: Any) -> None:
+    """Creates the queues, containers and tables, as the deployment does in Azure.
+
+    connection: a connection string. options: of the clients.
+    """
     from azure.data.tables.aio import TableServiceClient
     from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueServiceClient
 
-    async with QueueServiceClient.from_connection_string(connection_string) as queues:
+    async with QueueServiceClient.from_connection_string(connection, **options) as queues:
         there = {queue.name async for queue in queues.list_queues()}
         for name in set(QUEUES) - there:
             await queues.create_queue(name)
-    async with BlobServiceClient.from_connection_string(connection_string) as blobs:
+    async with BlobServiceClient.from_connection_string(connection, **options) as blobs:
         there = {container.name async for container in blobs.list_containers()}
         for name in set(CONTAINERS) - there:
             await blobs.create_container(name)
-    async with TableServiceClient.from_connection_string(connection_string) as tables:
+    async with TableServiceClient.from_connection_string(connection, **options) as tables:
         for name in TABLES:
             await tables.create_table_if_not_exists(name)

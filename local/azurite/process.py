@@ -88,6 +88,10 @@ class Azurite:
             f"TableEndpoint={self.table_url};"
         )
 
+    def opens(self, text: str) -> bool:
+        """Whether a text holds the account key, or a signature made with one."""
+        return self._key in text or "AccountKey=" in text or "sig=" in text
+
     def environment(
         self, name: str = "AzureWebJobsStorage", *, client_id: str | None = None
     ) -> dict[str, str]:

@@ -7,7 +7,7 @@ from local.demo.checks import Checks, console
 from local.demo.digests import DigestDemo
 from local.demo.returning import ReturningDemo
 from local.demo.sending import SendingDemo
-from local.stack import LocalStack
+from local.stack import LocalStack, StackOptions
 
 
 async def run_demo(*, keep: bool = False) -> int:
@@ -15,7 +15,7 @@ async def run_demo(*, keep: bool = False) -> int:
     import aiohttp
 
     started = time.perf_counter()
-    stack, checks = LocalStack(), Checks()
+    stack, checks = LocalStack(StackOptions(identity_storage=True)), Checks()
     with console.status("Starting storage, Entra ID, Key Vault, Office 365 and the app …"):
         await stack.start()
     try:
@@ -23,6 +23,11 @@ async def run_demo(*, keep: bool = False) -> int:
             f"The stack is up after {time.perf_counter() - started:.1f} s.\n"
             f"  API    {stack.url}\n  Inbox  {stack.office365.inbox_url}\n"
         )
+        keyed = [name for name, value in stack.settings.items() if stack.azurite.opens(value)]
+        checks.expect(
+            "storage is reached by the managed identity: no setting holds a key",
+            holds=not keyed, seen=keyed,
+        )  # fmt: skip
         async with aiohttp.ClientSession(headers=stack.headers) as client:
             sending = SendingDemo(stack, client, checks)
             await sending.send()

@@ -77,7 +77,9 @@ class DigestDemo:
         from azure.storage.queue.aio import QueueClient
 
         async with QueueClient.from_connection_string(
-            self._stack.azurite.connection_string, "digest-items"
+            self._stack.azurite.connection_string,
+            "digest-items",
+            **self._stack.storage_options,
         ) as queue:
             await queue.send_message(json.dumps({"digest": DIGEST, "items": items}))
         console.print(f"  queue  {len(items)} items for {len(READERS)} readers")

@@ -121,7 +121,9 @@ class SendingDemo:
             "base64 JSON": (coded, base64.b64encode(json.dumps(coded).encode()).decode()),
         }
         async with QueueClient.from_connection_string(
-            self._stack.azurite.connection_string, "outbound-mail"
+            self._stack.azurite.connection_string,
+            "outbound-mail",
+            **self._stack.storage_options,
         ) as queue:
             for title, (given, text) in texts.items():
                 await queue.send_message(text)
@@ -228,7 +230,9 @@ class SendingDemo:
 
         reason = ""
         async with ContainerClient.from_connection_string(
-            self._stack.azurite.connection_string, "mail-content"
+            self._stack.azurite.connection_string,
+            "mail-content",
+            **self._stack.storage_options,
         ) as container:
             async for blob in container.list_blobs(name_starts_with="refused/"):
                 stream = await container.download_blob(blob.name)

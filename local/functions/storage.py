@@ -8,7 +8,7 @@ https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Connections:
             self._queues[name] = (
                 QueueServiceClient.from_connection_string(text, **_options(text))
                 if text
-                else QueueServiceClient(*self._identity(name, "queue"), **_CLIENT)
+                else self._by_identity(QueueServiceClient, name, "queue")
             )
         return self._queues[name]
 
@@ -65,7 +65,7 @@ class Connections:
             self._blobs[name] = (
                 BlobServiceClient.from_connection_string(text, **_options(text))
                 if text
-                else BlobServiceClient(*self._identity(name, "blob"), **_CLIENT)
+                else self._by_identity(BlobServiceClient, name, "blob")
             )
         return self._blobs[name]
 
@@ -84,7 +84,7 @@ class Connections:
         lowered = name.lower()
         return self._settings.get(f"azurewebjobs{lowered}") or self._settings.get(lowered) or ""
 
-    def _identity(self, name: str, service: str) -> tuple[str, AsyncTokenCredential]:
+    def _by_identity[C](self, client: Callable[..., C], name: str, service: str) -> C:
         account = self._setting(f"{name}__accountName")
         address = (
             self._setting(f"{name}__{service}ServiceUri")
@@ -99,7 +99,7 @@ class Connections:
             )
         credential = self._credential(name)
         self._credentials.append(credential)
-        return address, credential
+        return client(address, credential, **_options(address))
 
     def _credential(self, name: str) -> AsyncTokenCredential:
         from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential

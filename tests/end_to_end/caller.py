@@ -120,7 +120,7 @@ class Caller:
         found: list[str] = []
         deadline = time.monotonic() + within
         async with ContainerClient.from_connection_string(
-            self.stack.azurite.connection_string, "mail-content"
+            self.stack.azurite.connection_string, "mail-content", **self.stack.storage_options
         ) as container:
             while len(found) < number and time.monotonic() < deadline:
                 async for blob in container.list_blobs(name_starts_with="refused/"):
@@ -134,14 +134,14 @@ class Caller:
     async def write_blob(self, name: str, content: bytes) -> None:
         """Leave content in `mail-content`, as another service does."""
         async with BlobServiceClient.from_connection_string(
-            self.stack.azurite.connection_string
+            self.stack.azurite.connection_string, **self.stack.storage_options
         ) as blobs:
             await blobs.get_blob_client("mail-content", name).upload_blob(content)
 
     async def read_blob(self, name: str) -> bytes:
         """Content of `mail-content`."""
         async with BlobServiceClient.from_connection_string(
-            self.stack.azurite.connection_string
+            self.stack.azurite.connection_string, **self.stack.storage_options
         ) as blobs:
             stream = await blobs.get_blob_client("mail-content", name).download_blob()
             return await stream.readall()
@@ -166,7 +166,9 @@ class Caller:
             return content
 
     def _queues(self) -> QueueServiceClient:
-        return QueueServiceClient.from_connection_string(self.stack.azurite.connection_string)
+        return QueueServiceClient.from_connection_string(
+            self.stack.azurite.connection_string, **self.stack.storage_options
+        )
 
 
 @asynccontextmanager

@@ -139,12 +139,16 @@ async def places(stack: LocalStack) -> AsyncIterator[Place]:
             content = part.get_payload(decode=True)
             yield f"mail {kept.number}", content if isinstance(content, bytes) else b""
     for source in (_tables, _queues, _blobs):
-        async for place in source(stack.azurite.connection_string):
+        async for place in source(stack):
             yield place
 
 
-async def _tables(connection: str) -> AsyncIterator[Place]:
-    async with TableServiceClient.from_connection_string(connection) as tables:
+def _client(service: Any, stack: LocalStack) -> Any:
+    return service.from_connection_string(stack.azurite.connection_string, **stack.storage_options)
+
+
+async def _tables(stack: LocalStack) -> AsyncIterator[Place]:
+    async with _client(TableServiceClient, stack) as tables:
         async for table in tables.list_tables():
             async for entity in tables.get_table_client(table.name).list_entities():
                 for name, value in entity.items():
@@ -156,8 +160,8 @@ async def _tables(connection: str) -> AsyncIterator[Place]:
                         yield place, str(value).encode()
 
 
-async def _queues(connection: str) -> AsyncIterator[Place]:
-    async with QueueServiceClient.from_connection_string(connection) as queues:
+async def _queues(stack: LocalStack) -> AsyncIterator[Place]:
+    async with _client(QueueServiceClient, stack) as queues:
         async for queue in queues.list_queues():
             client = queues.get_queue_client(queue.name)
             # Received, not peeked at: a peek shows 32 at most. They are back in a minute.
@@ -167,8 +171,8 @@ async def _queues(connection: str) -> AsyncIterator[Place]:
                 yield f"queue {queue.name}", message.content.encode()
 
 
-async def _blobs(connection: str) -> AsyncIterator[Place]:
-    async with BlobServiceClient.from_connection_string(connection) as blobs:
+async def _blobs(stack: LocalStack) -> AsyncIterator[Place]:
+    async with _client(BlobServiceClient, stack) as blobs:
         async for container in blobs.list_containers():
             client = blobs.get_container_client(container.name)
             async for blob in client.list_blobs():
