@@ -24,6 +24,7 @@ from local.contoso import (
     TENANT_ID,
     contoso,
 )
+from local.dns import NameServer, sending_domain
 from local.entra import EntraServer, SigningKeys
 from local.functions.process import FunctionsHost
 from local.graph import GraphServer
@@ -80,6 +81,7 @@ class LocalStack:
         self.office365: Office365Server
         self.mailboxes: TenantMailboxes
         self.graph: GraphServer
+        self.names: NameServer
         self.host: FunctionsHost
 
     @property
@@ -161,7 +163,13 @@ class LocalStack:
         self.vault.store.set(SIGNING_KEY_NAME, secrets.token_urlsafe(48))
         await self.vault.start()
         self._closing.push_async_callback(self.vault.stop)
+        await self._start_names()
         await self._start_office365([Mailbox(address) for address in MAILBOXES])
+
+    async def _start_names(self) -> None:
+        self.names = NameServer(sending_domain(MAILBOXES[0].partition("@")[2]))
+        await self.names.start()
+        self._closing.push_async_callback(self.names.stop)
 
     async def _start_office365(
         self, mailboxes: Sequence[Mailbox], *, limits: Limits | None = None, clock: Clock = utc_now
@@ -225,6 +233,7 @@ class LocalStack:
             "MAILROOM_RETURNED_MAIL": "graph",
             "MAILROOM_RETURNED_SCOPE": "https://graph.microsoft.com/.default",
             "MAILROOM_GRAPH_URL": self.graph.url,
+            "MAILROOM_NAME_SERVERS": json.dumps([self.names.address]),
             "MAILROOM_DELIVERY_TEST_MAILBOXES": json.dumps(ARRIVAL_MAILBOXES),
             **self._limit_settings(),
             **self.azurite.environment(client_id=IDENTITY_CLIENT_ID),

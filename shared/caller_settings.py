@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.delivery_test_settings import DeliveryTestSettings
+from shared.doctor_settings import DoctorSettings
 from shared.setting_values import UnreadableError, one_of, setting
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -44,7 +44,7 @@ def _callers(raw: str) -> Mapping[str, tuple[str, ...]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallerSettings(DeliveryTestSettings):
+class CallerSettings(DoctorSettings):
     """What an operator chooses about callers."""
 
     api_auth: Literal["keys", "entra"] = setting(

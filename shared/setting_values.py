@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -202,6 +203,22 @@ def domains(raw: str) -> tuple[str, ...]:
 
 def mailboxes(raw: str) -> tuple[str, ...]:
     return _texts(raw, _ADDRESS, 'a JSON list of mailboxes, such as ["billing@contoso.com"]')
+
+
+def name_servers(raw: str) -> tuple[tuple[str, int], ...]:
+    expected = 'a JSON list of IP addresses, with a port or not, such as ["8.8.8.8"]'
+    return tuple(_name_server(one, expected) for one in _texts(raw, re.compile(r"\S+"), expected))
+
+
+def _name_server(written: str, expected: str) -> tuple[str, int]:
+    host, _, port = written.rpartition(":") if written.count(":") == 1 else (written, "", "53")
+    try:
+        ip_address(host)
+    except ValueError:
+        raise UnreadableError(expected) from None
+    if not port.isdecimal() or not 0 < int(port) <= 65535:  # noqa: PLR2004
+        raise UnreadableError(expected)
+    return host, int(port)
 
 
 def folders(raw: str) -> tuple[str, ...]:

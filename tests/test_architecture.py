@@ -20,6 +20,7 @@ LAYERS = (
     {"unsubscribe_settings"},
     {"content_settings"},
     {"delivery_test_settings"},
+    {"doctor_settings"},
     {"caller_settings"},
     {"settings", "problems", "concurrency", "events"},
     {"messages.fields", "messages.event", "messages.model"},

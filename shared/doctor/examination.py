@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from shared.accounts import open_accounts
 from shared.doctor.clock import check_clock
 from shared.doctor.dates import check_known_dates
+from shared.doctor.domains import check_domains
 from shared.doctor.finding import Check, Finding, Patient, Severity
 from shared.doctor.identity import check_identity
+from shared.doctor.returned_mail import check_returned_mail
 from shared.doctor.settings import check_settings
 from shared.doctor.storage import check_containers, check_queues, check_tables
 from shared.doctor.submission import check_submission
@@ -33,6 +35,8 @@ CHECKS: tuple[Check, ...] = (
     check_queues,
     check_tables,
     check_containers,
+    check_returned_mail,
+    check_domains,
     check_clock,
     check_known_dates,
 )

@@ -134,6 +134,18 @@ class GraphMailbox:
         async for step in self._changes(folder, {"link": link, "seen": []}):
             yield step
 
+    async def has_folder(self, folder: str) -> bool:
+        found = await self._folder(folder)
+        if found is None:
+            return False
+        try:
+            await self._client.get(
+                self._client.url("mailFolders", found, "messages", _top="1", _select="id")
+            )
+        except ItemMissingError:
+            return False
+        return True
+
     async def mark_read(self, mail: FetchedMail) -> None:
         url = self._client.url("messages", mail.key)
         try:

@@ -122,6 +122,13 @@ class ImapMailbox:
                 looking_back = {}
             yield Step({**place, **looking_back, "uid": high})
 
+    async def has_folder(self, folder: str) -> bool:
+        try:
+            await self._select(folder)
+        except FolderMissingError:
+            return False
+        return True
+
     async def mark_read(self, mail: FetchedMail) -> None:
         await self._call(lambda c: c.mark_read(_uid(mail)))
 

@@ -9,6 +9,7 @@ import pytest
 from local.azurite import Azurite
 from local.certificates import LocalAuthority
 from local.contoso import APP_CLIENT_ID, IDENTITY_CLIENT_ID, TENANT_ID
+from local.dns import NameServer, sending_domain
 from local.entra import Directory, EntraServer
 from local.identity import ManagedIdentityServer
 from local.keyvault import KeyVaultServer
@@ -35,6 +36,7 @@ class Scene:
     vault: KeyVaultServer
     azurite: Azurite
     office: Office365Server
+    names: NameServer
     secret_id: str
     environment: dict[str, str]
     secrets: tuple[str, ...]
@@ -71,16 +73,20 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     office = Office365Server(authority, entra.jwks, mailboxes=[Mailbox(BILLING)])
     await office.start()
+    names = NameServer(sending_domain("contoso.test"))
+    await names.start()
     secret = directory.add_secret(APP_CLIENT_ID)
     vault.store.set(SECRET_NAME, secret.value, expires_on=int(secret.expires_at.timestamp()))
     vault.store.set(SIGNING_KEY, KEY_VALUE)
     await provision(account.connection_string)
     scene = Scene(
-        directory, entra, identity, vault, account, office, secret.key_id,
+        directory, entra, identity, vault, account, office, names,
+        secret.key_id,
         environment={
             "MAILROOM_SENDERS": f'["{BILLING}"]',
             "MAILROOM_SMTP_HOST": "localhost",
             "MAILROOM_SMTP_PORT": str(office.smtp_port),
+            "MAILROOM_NAME_SERVERS": f'["{names.address}"]',
             "MAILROOM_TENANT_ID": TENANT_ID,
             "MAILROOM_CLIENT_ID": APP_CLIENT_ID,
             "MAILROOM_CREDENTIAL": "secret",
@@ -102,4 +108,5 @@ async def scene(
         result = mend()
         if hasattr(result, "__await__"):
             await result
+    await names.stop()
     await office.stop()

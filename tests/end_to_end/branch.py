@@ -23,6 +23,7 @@ class Branch(LocalStack):
         parent = self._parent
         self.authority, self.entra = parent.authority, parent.entra
         self.identity, self.vault = parent.identity, parent.vault
+        self.names = parent.names
         temporary = tempfile.TemporaryDirectory(prefix="mailroom-branch-")
         self._closing.callback(temporary.cleanup)
         self.folder = Path(temporary.name)

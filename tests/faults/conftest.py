@@ -80,6 +80,7 @@ class Tenant(LocalStack):
         self.vault.store.set(SIGNING_KEY_NAME, "k" * 48)
         await self.vault.start()
         self._closing.push_async_callback(self.vault.stop)
+        await self._start_names()
         mailboxes = [Mailbox(address, send_as=(POOL,)) for address in MAILBOXES]
         await self._start_office365(mailboxes, limits=LIMITS, clock=clock)
 
