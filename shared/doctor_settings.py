@@ -13,7 +13,7 @@ class DoctorSettings(DeliveryTestSettings):
     name_servers: tuple[tuple[str, int], ...] = setting(
         "MAILROOM_NAME_SERVERS",
         name_servers,
-        'The name servers that the doctor asks about the sending domains, a JSON list such as '
+        "The name servers that the doctor asks about the sending domains, a JSON list such as "
         '["8.8.8.8", "127.0.0.1:5353"]; those of the machine unless set. Useful where these show '
         "an inner view of the domain.",
         default=(),

@@ -22,7 +22,7 @@ LAYERS = (
     {"delivery_test_settings"},
     {"doctor_settings"},
     {"caller_settings"},
-    {"settings", "problems", "concurrency", "events"},
+    {"settings", "problems", "concurrency", "events", "remote"},
     {"messages.fields", "messages.event", "messages.model"},
     {"messages.parsing", "messages.identity", "messages.record"},
     {"calendar", "pages", "callers"},

@@ -32,7 +32,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     send.add_argument("to", nargs="?", default="", help="else the app's own probe mailbox")
     send.add_argument("--from", dest="sender", default="", help="else the app's first sender")
     send.add_argument("--url", default="", help="of the app; else MAILROOM_URL")
-    send.add_argument("--key", default="", help="a function key; else MAILROOM_KEY")
+    send.add_argument("--key", default="", help="function key or token; else MAILROOM_KEY")
     send.add_argument("--json", action="store_true", help="write the report as JSON")
     read = commands.add_parser("read", help="tell of a saved mail")
     read.add_argument("file", type=Path, metavar="FILE.eml")

@@ -27,7 +27,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         command = commands.add_parser(name, help=text)
         command.add_argument("file", type=Path, metavar="FILE.csv")
         command.add_argument("--url", default="", help="of the app; else MAILROOM_URL")
-        command.add_argument("--key", default="", help="a function key; else MAILROOM_KEY")
+        command.add_argument("--key", default="", help="function key or token; else MAILROOM_KEY")
         if name == "import":
             command.add_argument(
                 "--encoding", default="utf-8", help="of the file, such as cp1252 or utf-16"

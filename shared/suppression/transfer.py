@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from shared.remote import RemoteError
 from shared.suppression.lines import LONGEST_LINE, read_header
-from shared.suppression.remote import RemoteError, RemoteSuppressions
+from shared.suppression.remote import RemoteSuppressions
 
 LINES = 5000  # of a part
 _CHARACTERS = 1024 * 1024  # of a part

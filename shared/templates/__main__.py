@@ -145,7 +145,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--note", default="", help="push: what the versions remember")
     parser.add_argument("--author", default="", help="push: who does it; unless given, you")
     parser.add_argument("--url", default="", help="the app; else MAILROOM_URL")
-    parser.add_argument("--key", default="", help="a function key; else MAILROOM_KEY")
+    parser.add_argument("--key", default="", help="function key or token; else MAILROOM_KEY")
     return parser.parse_args(arguments)
 
 

@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from shared.api.suppressions import SuppressionsApi
+from shared.remote import RemoteError
 from shared.suppression import Suppressions
-from shared.suppression.remote import RemoteError, RemoteSuppressions
+from shared.suppression.remote import RemoteSuppressions
 from shared.suppression.transfer import LINES, export_file, import_file
 from tests.storage.account import StoppedClock, connect, running_azurite
 
