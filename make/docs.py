@@ -1,6 +1,7 @@
-"""Writes what follows from the code into the documents: the settings' table of the README,
-`local.settings.example.json`, the rules in `docs/guard.md` and `docs/lint.md`, and the checks in
-`docs/doctor.md`. With `--check` it writes nothing and fails if anything would change.
+"""Writes what follows from the code into the documents: `docs/settings.md`,
+`local.settings.example.json`, the rules in `docs/guard.md` and `docs/lint.md`, the checks in
+`docs/doctor.md`, and the refusals in `docs/troubleshooting.md`. With `--check` it writes nothing
+and fails if anything would change.
 """
 
 import json
@@ -10,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from shared.accounts.aadsts import CAUSES  # noqa: E402 (the path comes first)
+from shared.delivery.replies import RULES as REPLIES  # noqa: E402 (the path comes first)
+from shared.delivery.replies import Rule as ReplyRule  # noqa: E402
 from shared.doctor.examination import CHECKS  # noqa: E402 (the path comes first)
 from shared.guard.rules import RULES  # noqa: E402 (the path comes first)
 from shared.lint import Rule, load_rules  # noqa: E402 (the path comes first)
@@ -18,6 +22,8 @@ from shared.settings import describe_settings  # noqa: E402 (the path comes firs
 
 CHECKS_BEGIN, CHECKS_END = "<!-- checks: made by `make docs` -->", "<!-- end of checks -->"
 RULES_BEGIN, RULES_END = "<!-- rules: made by `make docs` -->", "<!-- end of rules -->"
+CAUSES_BEGIN, CAUSES_END = "<!-- causes: made by `make docs` -->", "<!-- end of causes -->"
+REPLIES_BEGIN, REPLIES_END = "<!-- replies: made by `make docs` -->", "<!-- end of replies -->"
 BEGIN, END = "<!-- settings: made by `make docs` -->", "<!-- end of settings -->"
 
 # A set-up that starts: the values that have no default, for a real tenant.
@@ -79,6 +85,42 @@ def doctor_checks() -> str:
     return "\n".join(rows)
 
 
+ACTIONS = {
+    "done": "accepted",
+    "retry": "tried again later",
+    "fail": "fails",
+    "credentials": "a fresh token, once; then it waits",
+}
+
+
+def replies() -> str:
+    """A Markdown table of the replies that the submission server may give."""
+    rows = ["| reply | speaks of | what Mailroom does | fix |", "|---|---|---|---|"]
+    rows += [
+        f"| {_reply(rule)} | {rule.meaning.scope} | {ACTIONS[rule.meaning.action]}"
+        f"{', and the address is suppressed' * rule.meaning.dead} | {rule.meaning.fix or '–'} |"
+        for rule in REPLIES
+    ]
+    return "\n".join(rows)
+
+
+def _reply(rule: ReplyRule) -> str:
+    code = rule.codes.replace(".", "x")
+    pattern = f"{code} {rule.enhanced}".strip().replace("\\.", ".").replace("\\d+", "x")
+    said = f", with “{rule.text}”" if rule.text else ""
+    return f"`{pattern}`{said}".replace("|", "\\|")
+
+
+def causes() -> str:
+    """A Markdown table of Entra ID's error codes."""
+    rows = ["| code | means | fix |", "|---|---|---|"]
+    rows += [
+        f"| `AADSTS{number}` | {cause.detail} | {cause.fix} |"
+        for number, cause in sorted(CAUSES.items())
+    ]
+    return "\n".join(rows)
+
+
 def guard_rules() -> str:
     """A Markdown table of all rules of the guard."""
     rows = [
@@ -95,22 +137,30 @@ def guard_rules() -> str:
 
 def documents() -> dict[Path, str]:
     """The documents as they should be."""
-    readme, guard, lint = ROOT / "README.md", ROOT / "docs" / "guard.md", ROOT / "docs" / "lint.md"
-    doctor = ROOT / "docs" / "doctor.md"
+    docs = ROOT / "docs"
+    settings, guard, lint = docs / "settings.md", docs / "guard.md", docs / "lint.md"
+    doctor, trouble = docs / "doctor.md", docs / "troubleshooting.md"
     return {
-        readme: between(readme, BEGIN, settings_table(), END),
+        settings: between(settings, BEGIN, settings_table(), END),
         guard: between(guard, RULES_BEGIN, guard_rules(), RULES_END),
         lint: between(lint, RULES_BEGIN, lint_rules(), RULES_END),
         doctor: between(doctor, CHECKS_BEGIN, doctor_checks(), CHECKS_END),
+        trouble: between(
+            trouble,
+            CAUSES_BEGIN,
+            causes(),
+            CAUSES_END,
+            text=between(trouble, REPLIES_BEGIN, replies(), REPLIES_END),
+        ),
         ROOT / "local.settings.example.json": example_settings(),
     }
 
 
-def between(path: Path, begin: str, text: str, end: str) -> str:
-    """The document with `text` between its two marks."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+def between(path: Path, begin: str, made: str, end: str, *, text: str = "") -> str:
+    """The document, or its `text` so far, with what was made between its two marks."""
+    before, _, rest = (text or path.read_text(encoding="utf-8")).partition(begin)
     _, _, after = rest.partition(end)
-    return f"{before}{begin}\n{text}\n{end}{after}"
+    return f"{before}{begin}\n{made}\n{end}{after}"
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The settings: one frozen object, made once from a mapping. The only reader of the environment.
 
-Every setting stands here once, with its name, meaning and default; the README's table and
+Every setting stands here once, with its name, meaning and default; `docs/settings.md` and
 `local.settings.example.json` are checked against it.
 """
 

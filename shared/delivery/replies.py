@@ -69,7 +69,9 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
+    """Which replies have a meaning."""
+
     codes: str  # a pattern for the three digits
     enhanced: str  # a pattern for the enhanced code, "" for any or none
     text: str  # a pattern that the text must hold, "" for any
@@ -97,90 +99,90 @@ _QUOTA = Meaning(
     "The mailbox has used up its 10,000 recipients of 24 hours: wait, or add a mailbox.",
 )
 
-_RULES = (
+RULES = (
     # Signing in.
-    _Rule("535", r"5\.7\.139", "SmtpClientAuthentication is disabled", Meaning(
+    Rule("535", r"5\.7\.139", "SmtpClientAuthentication is disabled", Meaning(
         "fail", "mailbox",
         "Switch SMTP AUTH on for the mailbox: Set-CASMailbox -SmtpClientAuthenticationDisabled "
         "$false (and Set-TransportConfig for the tenant).")),
-    _Rule("535", r"5\.7\.139", "basic auth", _PASSWORD),
-    _Rule("5..", r"5\.7\.30", "", _PASSWORD),
-    _Rule("535", r"5\.7\.139", "", Meaning(
+    Rule("535", r"5\.7\.139", "basic auth", _PASSWORD),
+    Rule("5..", r"5\.7\.30", "", _PASSWORD),
+    Rule("535", r"5\.7\.139", "", Meaning(
         "fail", "tenant",
         "A conditional access or authentication policy, or security defaults, refuse this sign-in: "
         "exclude the app's service principal.")),
-    _Rule("535", r"5\.7\.14[2-4]", "", Meaning(
+    Rule("535", r"5\.7\.14[2-4]", "", Meaning(
         "credentials", "mailbox",
         "High Volume Email refused the token: grant the app Mail.Send and run Add-HVEAppAccess.")),
-    _Rule("501", r"5\.5\.127", "", Meaning(
+    Rule("501", r"5\.5\.127", "", Meaning(
         "credentials", "mailbox",
         "High Volume Email's token is about to expire: a fresh one is fetched for the next try.")),
-    _Rule("535", "", "", Meaning(
+    Rule("535", "", "", Meaning(
         "credentials", "mailbox",
         "Office 365 refused the token. Check: the service principal in Exchange has the "
         "enterprise application's object id (not the app registration's); the scope is "
         "https://outlook.office365.com/.default; SMTP.SendAsApp is granted with admin consent, or "
         "the RBAC role is assigned; the mailbox exists.")),
-    _Rule("530", r"5\.7\.57", "", Meaning("retry", "service", "The session was not signed in.")),
+    Rule("530", r"5\.7\.57", "", Meaning("retry", "service", "The session was not signed in.")),
     # The mailbox.
-    _Rule("430", r"4\.2\.0", "MapiExceptionLogonFailed|mailbox logon failure", Meaning(
+    Rule("430", r"4\.2\.0", "MapiExceptionLogonFailed|mailbox logon failure", Meaning(
         "fail", "mailbox", _MAILBOX_ACCESS)),  # looks transient, is not
-    _Rule("432", r"4\.3\.2", "recipient thread limit", Meaning("retry", "recipient")),
-    _Rule("432", "", "", Meaning(
+    Rule("432", r"4\.3\.2", "recipient thread limit", Meaning("retry", "recipient")),
+    Rule("432", "", "", Meaning(
         "retry", "mailbox",
         "More than 3 connections use this mailbox: something besides Mailroom sends through it.")),
     # 5.2.252 means one thing with 550 and another with 554, and both may name SendAsDenied.
-    _Rule("550", r"5\.2\.25[1-5]", "", Meaning(
+    Rule("550", r"5\.2\.25[1-5]", "", Meaning(
         "retry", "mailbox",
         "Exchange Online has blocked this mailbox for a time after many failed submissions; "
         "support cannot lift it. Mend the cause of the failures and wait.")),
-    _Rule("55.", r"5\.2\.252|5\.7\.60", "", Meaning("fail", "message", _SEND_AS)),
-    _Rule("55.", "", "SendAsDenied", Meaning("fail", "message", _SEND_AS)),
-    _Rule("55.", "", "SubmissionQuotaExceeded|Submission quota exceeded", _QUOTA),
-    _Rule("55.", r"5\.1\.90", "", _QUOTA),
-    _Rule("554", r"5\.2\.2", "QuotaExceeded|mailbox full", Meaning(
+    Rule("55.", r"5\.2\.252|5\.7\.60", "", Meaning("fail", "message", _SEND_AS)),
+    Rule("55.", "", "SendAsDenied", Meaning("fail", "message", _SEND_AS)),
+    Rule("55.", "", "SubmissionQuotaExceeded|Submission quota exceeded", _QUOTA),
+    Rule("55.", r"5\.1\.90", "", _QUOTA),
+    Rule("554", r"5\.2\.2", "QuotaExceeded|mailbox full", Meaning(
         "fail", "mailbox",
         "The mailbox is full: empty Sent Items, and run Set-Mailbox "
         "-MessageCopyForSMTPClientSubmissionEnabled $false.")),
-    _Rule("55.", r"5\.1\.8|5\.7\.50[1-3]", "", Meaning(
+    Rule("55.", r"5\.1\.8|5\.7\.50[1-3]", "", Meaning(
         "fail", "mailbox",
         "The mailbox is restricted for sending spam: see Restricted entities in the Defender "
         "portal.")),
     # The tenant.
-    _Rule("55.", r"5\.7\.(233|232)", "", Meaning(
+    Rule("55.", r"5\.7\.(233|232)", "", Meaning(
         "retry", "tenant",
         "The tenant has used up its external recipients of 24 hours (TERRL): wait, or send less.")),
-    _Rule("55.", r"5\.7\.236", "", Meaning(
+    Rule("55.", r"5\.7\.236", "", Meaning(
         "retry", "tenant",
         "*.onmicrosoft.com senders may reach 100 external recipients in 24 hours: send from a "
         "domain of your own.")),
-    _Rule("55.", r"5\.7\.(705|708|750)", "", Meaning(
+    Rule("55.", r"5\.7\.(705|708|750)", "", Meaning(
         "fail", "tenant",
         "Exchange Online has barred the tenant, or the From domain is not registered in it: add "
         "the domain, or ask Microsoft support.")),
-    _Rule("55.", r"5\.7\.240", "", Meaning(
+    Rule("55.", r"5\.7\.240", "", Meaning(
         "fail", "mailbox", "Put the app on High Volume Email's allow-list (Add-HVEAppAccess).")),
     # The recipient.
-    _Rule("55.", r"5\.2\.12[12]", "", Meaning("retry", "recipient")),
-    _Rule("452", r"4\.5\.3", "", Meaning("retry", "recipient")),
-    _Rule("55.|501", r"5\.1\.(1|2|3|6|10)", "", Meaning(
+    Rule("55.", r"5\.2\.12[12]", "", Meaning("retry", "recipient")),
+    Rule("452", r"4\.5\.3", "", Meaning("retry", "recipient")),
+    Rule("55.|501", r"5\.1\.(1|2|3|6|10)", "", Meaning(
         "fail", "recipient", _NO_SUCH, dead=True)),
-    _Rule("55.|501", r"5\.4\.1", "address rejected", Meaning(
+    Rule("55.|501", r"5\.4\.1", "address rejected", Meaning(
         "fail", "recipient", _NO_SUCH, dead=True)),
-    _Rule("55.|501", r"5\.4\.1", "", Meaning("fail", "recipient", _NO_SUCH)),
-    _Rule("552", r"5\.2\.2", "", Meaning("fail", "recipient", "The recipient's mailbox is full.")),
+    Rule("55.|501", r"5\.4\.1", "", Meaning("fail", "recipient", _NO_SUCH)),
+    Rule("552", r"5\.2\.2", "", Meaning("fail", "recipient", "The recipient's mailbox is full.")),
     # The message.
-    _Rule("552", "", "", Meaning(
+    Rule("552", "", "", Meaning(
         "fail", "message",
         "The message is larger than the mailbox's MaxSendSize: Set-Mailbox -MaxSendSize, or lower "
         "MAILROOM_SIZE_LIMIT so that such messages are refused at once.")),
-    _Rule("55.", r"5\.7\.(1|26|515)", "", Meaning(
+    Rule("55.", r"5\.7\.(1|26|515)", "", Meaning(
         "fail", "message",
         "Refused by policy: check the sending domain's SPF, DKIM and DMARC, and the mail-flow "
         "rules.")),
     # Anything else, by its class (RFC 5321 section 4.2.1).
-    _Rule("4..", "", "", Meaning("retry", "service")),
-    _Rule("5..", "", "", Meaning("fail", "message")),
+    Rule("4..", "", "", Meaning("retry", "service")),
+    Rule("5..", "", "", Meaning("fail", "message")),
 )  # fmt: skip
 
 _DONE = Meaning("done", "message")
@@ -192,7 +194,7 @@ def read_reply(reply: Reply, *, at_recipient: bool = False) -> Meaning:
     unless it speaks of mailbox or tenant."""
     if 200 <= reply.code < 300:  # noqa: PLR2004 (nearly every reply)
         return _DONE
-    for rule in _RULES:
+    for rule in RULES:
         if (
             re.fullmatch(rule.codes, str(reply.code))
             and (not rule.enhanced or re.fullmatch(rule.enhanced, reply.enhanced))

@@ -56,7 +56,7 @@ def _check_members(value: Mapping[str, Any]) -> None:
         if kind is None:
             raise _wrong(f"{name!r} is not known.", f"Use {', '.join(_MEMBERS)}.")
         if not isinstance(member, kind):
-            raise _wrong(f"{name} is no {kind.__name__}.", "See the README for its shape.")
+            raise _wrong(f"{name} is no {kind.__name__}.", "See docs/templates.md for its shape.")
         texts = list(member.values()) if isinstance(member, dict) else member
         texts = texts if isinstance(texts, list) else []
         if not all(isinstance(text, str) for text in texts):

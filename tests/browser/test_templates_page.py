@@ -100,6 +100,20 @@ async def test_without_the_key_there_is_nothing_to_see(
         assert await axe(page) == []
 
 
+async def test_a_token_is_sent_as_one(open_page: OpenPage, stack: LocalStack) -> None:
+    """Where callers are known by Entra ID; here the host knows keys, and refuses it."""
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJyb2xlcyI6W119.c2lnbmF0dXJl"
+    async with open_page(width=1400, height=1000) as page:
+        sent: list[dict[str, str]] = []
+        page.on("request", lambda request: sent.append(request.headers))
+        await page.goto(f"{stack.url}/pages/templates")
+        await page.get_by_label("Key").fill(token)
+        await page.get_by_role("button", name="Open").click()
+        await expect(page.get_by_role("alert")).not_to_be_empty()
+    assert f"Bearer {token}" in {headers.get("authorization") for headers in sent}
+    assert not any("x-functions-key" in headers for headers in sent)
+
+
 async def test_the_key_is_asked_for_once_and_can_be_forgotten(desk: Desk) -> None:
     await desk.open()
     names = await desk.page.locator("#list button").all_inner_texts()

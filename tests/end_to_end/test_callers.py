@@ -5,10 +5,16 @@ import uuid
 from typing import Any
 
 import aiohttp
+import pytest
 
 from local.contoso import API_CLIENT_ID, MAILROOM_API
 from local.entra import App
 from local.stack import LocalStack
+from shared.delivery_tests.remote import RemoteTests
+from shared.errors import NotFoundError
+from shared.remote import RemoteError
+from shared.suppression.remote import RemoteSuppressions
+from shared.templates.remote import RemoteTemplates
 from tests.end_to_end.caller import ALERTS, BILLING, Caller, Reply, mail_of, message
 from tests.end_to_end.faults import OpenBranch
 
@@ -41,6 +47,28 @@ async def post(branch: Caller, path: str, body: object, headers: dict[str, str])
 
 def mail_from(sender: str, **changes: Any) -> dict[str, Any]:
     return message(**{"from": {"email": sender}, **changes})
+
+
+async def by_the_tools(stack: LocalStack, shop: str, operator: str) -> None:
+    """The command line takes a token wherever it takes a key."""
+    token = operator.removeprefix("Bearer ")
+    async with RemoteTemplates(stack.url, token, author="Ana") as templates:
+        assert "notice" in await templates.names()
+    async with RemoteSuppressions(stack.url, token, author="Ana") as suppressions:
+        page, _ = await suppressions.export("", 10)
+        assert page.startswith(b"address,")
+    with pytest.raises(NotFoundError):
+        async with RemoteTests(stack.url, token) as tests:
+            await tests.get("none")
+    async with RemoteSuppressions(
+        stack.url, shop.removeprefix("Bearer "), author="Ana"
+    ) as suppressions:
+        with pytest.raises(RemoteError, match=r"Mail\.Admin"):
+            await suppressions.export("", 10)
+    async with RemoteTemplates(stack.url, stack.host.function_key, author="Ana") as templates:
+        with pytest.raises(RemoteError) as refused:
+            await templates.names()
+        assert "token" in f"{refused.value.detail} {refused.value.fix}"
 
 
 async def test_an_app_sends_with_its_token_as_itself_alone(open_branch: OpenBranch) -> None:
@@ -99,6 +127,7 @@ async def test_an_app_sends_with_its_token_as_itself_alone(open_branch: OpenBran
             ids.add(reply.json["id"])
         assert len(ids) == 2
 
+        await by_the_tools(stack, shop["Authorization"], operator["Authorization"])
         for path in ("health", "openapi.json"):
             assert (await branch.request("GET", path)).status == 200
 

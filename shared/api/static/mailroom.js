@@ -1,4 +1,4 @@
-// Mailroom's API, asked with the function key that this tab keeps.
+// Mailroom's API, asked with the function key or token that this tab keeps.
 
 const KEY = "mailroom-key";
 const AUTHOR = "mailroom-author";
@@ -23,9 +23,14 @@ export const credentials = {
   },
 };
 
+/** A token of Entra ID has three parts; a function key has no dot. */
+function authorization(key) {
+  return /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(key) ? { Authorization: `Bearer ${key}` } : { "x-functions-key": key };
+}
+
 /** One request; the answer's JSON and ETag, or a Refusal. */
 export async function ask(method, path, body, more = {}) {
-  const headers = { "x-functions-key": credentials.key, ...more };
+  const headers = { ...authorization(credentials.key), ...more };
   const author = credentials.author;
   // A header holds ASCII alone.
   if (author) headers["x-mailroom-author"] = /^[ -~]*$/.test(author) ? author : encodeURIComponent(author);
@@ -46,7 +51,7 @@ export async function ask(method, path, body, more = {}) {
   } catch { /* the host itself answers without JSON */ }
   if (!response.ok) {
     const refused = response.status === 401 || response.status === 403;
-    throw new Refusal(response.status, refused ? { detail: "The key is not accepted." } : value);
+    throw new Refusal(response.status, refused && !value.detail ? { detail: "The key is not accepted." } : value);
   }
   return { value, etag: response.headers.get("ETag") ?? "" };
 }
