@@ -6,6 +6,8 @@ from shared.problems import CONTENT_TYPE
 
 FAULTS = {
     "400": "The body is no JSON, or the idempotency key cannot be used.",
+    "401": "No function key, or no token that counts (a wrong key: by the host, without a body).",
+    "403": "The token has not the role that this needs, or may not send as this sender.",
     "404": "No such message.",
     "409": "The idempotency key stands for another message.",
     "413": "The body is too large.",

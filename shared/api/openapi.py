@@ -30,6 +30,7 @@ from shared.api.requests import (
 from shared.api.returned import ReturnedMailPage
 from shared.api.unsubscribe_paths import describe_unsubscribing
 from shared.api.views import AcceptedView, MessageView
+from shared.callers.roles import ROLES
 from shared.messages.batch import MAX_MESSAGES
 from shared.messages.model import Message
 
@@ -83,7 +84,7 @@ def describe_api() -> dict[str, Any]:
         },
         "servers": [{"url": "/api"}],
         "security": [{"functionKey": []}, {"entra": []}],
-        "paths": _paths(),
+        "paths": _guarded(_paths()),
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -104,6 +105,18 @@ def describe_api() -> dict[str, Any]:
             },
         },
     }
+
+
+def _guarded(paths: dict[str, Any]) -> dict[str, Any]:
+    """With who may call each operation that does not say that anybody may."""
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            if "security" in operation:
+                continue
+            role = ROLES[method.upper(), path.removeprefix("/")]
+            operation["security"] = [{"functionKey": []}, {"entra": [role]}]
+            operation["responses"] |= refusals("401", "403")
+    return paths
 
 
 def _batch_schemas(message: dict[str, Any]) -> dict[str, Any]:

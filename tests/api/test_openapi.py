@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.api.openapi import describe_api
+from shared.callers.roles import ROLES
 from shared.messages.parsing import parse_message
 
 
@@ -53,6 +54,21 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_no_schema_is_left_over(document: dict[str, Any]) -> None:
     used = {value["$ref"].rpartition("/")[2] for value in walk(document) if "$ref" in value}
     assert set(document["components"]["schemas"]) == used
+
+
+def test_who_may_call_what_is_told(document: dict[str, Any]) -> None:
+    told = {
+        (method.upper(), path.removeprefix("/")): operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    guarded = {place: operation for place, operation in told.items() if operation["security"]}
+    assert guarded.keys() <= ROLES.keys()
+    for place, operation in guarded.items():
+        assert operation["security"] == [{"functionKey": []}, {"entra": [ROLES[place]]}]
+        assert {"401", "403"} <= operation["responses"].keys()
+    for place in told.keys() - guarded.keys():  # these are links: nobody signs in
+        assert "401" not in told[place]["responses"], place
 
 
 def test_operations_are_whole(document: dict[str, Any]) -> None:
