@@ -1,11 +1,12 @@
 """Brings back what got lost on its way: messages that are due and that nobody is at work on."""
 
-import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from shared.concurrency import run_bounded
 from shared.delivery.delivery import Delivery
 from shared.delivery.settling import Settling
 from shared.errors import ChangedError
@@ -18,6 +19,7 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 _PAGE = 100  # entries of a partition at a time
+_AT_ONCE = 4  # partitions: deliveries of the same process are to go on
 _TIME_LIMIT = timedelta(seconds=45)  # the timer comes again each minute
 _LONGEST_WAIT = timedelta(hours=6)
 _SURE_AFTER = 3  # checks after which a message is enqueued whatever the queue looks like
@@ -57,7 +59,9 @@ class Reconciliation:
         """Looks at everything due; returns how many messages were enqueued again or settled."""
         started = self._clock()
         run = _Run(started, await self._heads())  # before it puts anything on the queues itself
-        counts = await asyncio.gather(*(self._partition(p, run) for p in PARTITIONS))
+        # In any order, or after an outage the last ones would never have their turn.
+        partitions = random.sample(PARTITIONS, len(PARTITIONS))
+        counts = await run_bounded(lambda p: self._partition(p, run), partitions, at_once=_AT_ONCE)
         count = sum(counts) + await self._settling.look(run.unknown)
         if count:
             logger.warning("brought back", extra={"messages": count})

@@ -35,8 +35,8 @@ AT_ONCE = 8
 RTT = 0.03  # seconds: each message is in a session's hands for a while
 SESSIONS = 6  # three for each of two mailboxes: so many messages can be in the server's hands
 # Seconds after the last restart. What lost its queue message behind a backlog is brought back by
-# the fourth look at the latest: after 3 + 6 + 12 + 24 seconds, and what this machine takes.
-PATIENCE = 150.0
+# the fourth look at the latest: after 10 + 20 + 40 + 80 seconds, and what this machine takes.
+PATIENCE = 240.0
 RETURNS = 10.0  # seconds more for each kill: what was killed five times comes back after minutes
 RECONCILE = 4.0
 
@@ -45,7 +45,7 @@ RECONCILE = 4.0
 QUICK = {
     **FAST,
     "MAILROOM_LEASE": "3",
-    "MAILROOM_RECONCILE_AFTER": "3",
+    "MAILROOM_RECONCILE_AFTER": "10",
     "MAILROOM_SENT_ITEMS": "0",
 }
 CLAIMS = ("--claim-seconds", "5")
