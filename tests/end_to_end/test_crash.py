@@ -37,6 +37,7 @@ SESSIONS = 6  # three for each of two mailboxes: so many messages can be in the 
 # Seconds after the last restart. What lost its queue message behind a backlog is brought back by
 # the fourth look at the latest: after 10 + 20 + 40 + 80 seconds, and what this machine takes.
 PATIENCE = 240.0
+LOOK_AFTER = 3 if KILLS < 20 else 10  # a long row of short lives leaves too much to be looked at
 RETURNS = 10.0  # seconds more for each kill: what was killed five times comes back after minutes
 RECONCILE = 4.0
 
@@ -45,7 +46,7 @@ RECONCILE = 4.0
 QUICK = {
     **FAST,
     "MAILROOM_LEASE": "3",
-    "MAILROOM_RECONCILE_AFTER": "10",
+    "MAILROOM_RECONCILE_AFTER": str(LOOK_AFTER),
     "MAILROOM_SENT_ITEMS": "0",
 }
 CLAIMS = ("--claim-seconds", "5")
