@@ -68,7 +68,7 @@ async def pair(witness: Witness) -> AsyncIterator[Pair]:
 
 async def define(caller: Caller) -> datetime:
     """A digest that is due at a full minute, after there has been time to add all items."""
-    due = datetime.now(UTC) + timedelta(seconds=75 + RECIPIENTS / 25)
+    due = datetime.now(UTC) + timedelta(seconds=75 + RECIPIENTS / 12)
     due = due.replace(second=0, microsecond=0)
     definition = {
         "from": {"email": BILLING}, "title": "News", "category": "transactional",
@@ -99,7 +99,7 @@ async def arrival(pair: Pair, count: int, pause: float, *timers: str) -> None:
             pytest.fail(f"{len(pair.arrived)} of {count} have mail; the survivor's log ends\n{log}")
 
 
-@pytest.mark.timeout(120 + 2 * PATIENCE + RECIPIENTS / 25)
+@pytest.mark.timeout(120 + 2 * PATIENCE + RECIPIENTS / 12)
 async def test_of_two_hosts_one_is_killed_and_each_reader_gets_one_mail(
     pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
