@@ -89,8 +89,9 @@ class Azurite:
         )
 
     def opens(self, text: str) -> bool:
-        """Whether a text holds the account key, or a signature made with one."""
-        return self._key in text or "AccountKey=" in text or "sig=" in text
+        """Whether a text holds the account key, or what stands for one."""
+        signs = (self._key, "AccountKey=", "SharedAccessSignature", "UseDevelopmentStorage", "sig=")
+        return any(sign in text for sign in signs)
 
     def environment(
         self, name: str = "AzureWebJobsStorage", *, client_id: str | None = None

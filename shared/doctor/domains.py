@@ -13,7 +13,7 @@ from shared.doctor.spf import Spf, read_spf
 from shared.settings import Settings
 
 MOST = 10  # domains that are looked at
-_AT_ONCE = 5
+_PATIENCE = 8.0  # seconds for each record with all that it leads to
 _INITIAL = (".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn")
 _EXCHANGE_ONLINE = (
     ".mail.protection.outlook.com", ".mx.microsoft", ".mail.protection.office365.us",
@@ -45,7 +45,7 @@ async def check_domains(patient: Patient) -> Sequence[Finding]:
         )
 
     own = [domain for domain in domains if not domain.endswith(_INITIAL)]
-    found = await run_bounded(look, own[:MOST], at_once=_AT_ONCE)
+    found = await run_bounded(look, own[:MOST], at_once=MOST)
     findings = [finding for findings in found for finding in findings]
     if len(own) > MOST:
         findings.append(_beyond(len(own)))
@@ -62,11 +62,13 @@ def sending_domains(settings: Settings) -> list[str]:
 
 async def _look(check: str, domain: str, lookups: Lookups, settings: Settings) -> Finding:
     try:
-        verdict = await _LOOKS[check](domain, lookups, settings)
+        async with asyncio.timeout(_PATIENCE):
+            verdict = await _LOOKS[check](domain, lookups, settings)
         return Finding(check=check, subject=domain, **verdict._asdict())
-    except LookupTroubleError as error:
+    except (LookupTroubleError, TimeoutError) as error:
+        trouble = f"{error}." if str(error) else f"{check}: no answer in {_PATIENCE:g} seconds."
         return Finding(
-            check="dns.lookup", severity=Severity.WARNING, subject=domain, detail=f"{error}.",
+            check="dns.lookup", severity=Severity.WARNING, subject=domain, detail=trouble,
             cause="The domain's name servers, or those that are asked, do not answer.",
             fix="Ask again later; check the domain's delegation at the registrar, outbound port "
             "53, and MAILROOM_NAME_SERVERS.",
@@ -183,11 +185,21 @@ def _judge_dmarc(domain: str, dmarc: Dmarc) -> Verdict:
             Severity.WARNING, f"The policy of _dmarc.{dmarc.at} cannot be read.",
             "p= is missing or misspelt.", "Set p= to none, quarantine or reject.",
         )  # fmt: skip
+    return _judge_policy(domain, dmarc)
+
+
+def _judge_policy(domain: str, dmarc: Dmarc) -> Verdict:
     if dmarc.policy == "none":
         return Verdict(
             Severity.NOTE, f"_dmarc.{dmarc.at} has the policy none: forgeries are delivered.",
             "That is the right beginning, not the end.",
             "When the reports show that SPF and DKIM pass, set p=quarantine, then p=reject.",
+        )  # fmt: skip
+    if dmarc.tags.get("pct", "100") != "100" or dmarc.tags.get("t") == "y":
+        return Verdict(
+            Severity.NOTE, f"_dmarc.{dmarc.at} ({dmarc.policy}) holds for a part of the mail only.",
+            "pct= or t=y is a test: what it leaves out is delivered, or treated more mildly.",
+            "When the reports show that SPF and DKIM pass, take pct= and t= away.",
         )  # fmt: skip
     if not dmarc.tags.get("rua"):
         return Verdict(
@@ -200,7 +212,9 @@ def _judge_dmarc(domain: str, dmarc: Dmarc) -> Verdict:
 
 async def _mx(domain: str, lookups: Lookups, _: Settings) -> Verdict:
     found = await lookups.ask(domain, "MX")
-    hosts = [record.partition(" ")[2].lower() for record in found.values]
+    ranked = sorted((int(record.partition(" ")[0]), record) for record in found.values)
+    first = [record for preference, record in ranked if preference == ranked[0][0]]
+    hosts = [record.partition(" ")[2].lower() for record in first]
     return _judge_mx(domain, hosts, exists=found.exists)
 
 
@@ -215,17 +229,19 @@ def _judge_mx(domain: str, hosts: Sequence[str], *, exists: bool) -> Verdict:
     if not hosts:
         return Verdict(
             Severity.WARNING, "There is no MX record.",
-            "Replies and the bounces of other servers cannot come back; many receivers refuse "
-            "mail of such a domain.", publish,
+            "Replies and the bounces of other servers are then sent to the domain's own address "
+            "(RFC 5321 section 5.1), if it has one; many receivers refuse mail of such a domain.",
+            publish,
         )  # fmt: skip
     if hosts in (["."], [""]):
         return Verdict(
             Severity.WARNING, "The MX says that the domain takes no mail (RFC 7505).",
             "Bounces cannot come back; receivers refuse mail from it.", publish,
         )  # fmt: skip
-    if not any(f".{host}".endswith(_EXCHANGE_ONLINE) for host in hosts):
+    elsewhere = [host for host in hosts if not host.endswith(_EXCHANGE_ONLINE)]
+    if elsewhere:
         return Verdict(
-            Severity.NOTE, f"Mail to the domain goes to {shown(hosts[0])}.",
+            Severity.NOTE, f"Mail to the domain goes to {shown(elsewhere[0])}.",
             "Another server, or a filter, stands before Exchange Online.",
             "See that bounces reach the mailboxes which Mailroom reads: a delivery test shows it.",
         )  # fmt: skip

@@ -14,7 +14,7 @@ type RecordType = Literal["TXT", "CNAME", "MX", "A", "AAAA"]
 
 MOST = 80  # questions for one domain: SPF may ask for 10 names, and stops at 20
 _PATIENCE = 6.0  # seconds for one question, its repetitions included: the process may be busy
-_LONGEST = 4096  # characters of one record
+_LONGEST = 65_535  # characters of one record: what a message of DNS can hold
 _SHOWN = 160
 
 

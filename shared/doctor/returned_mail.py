@@ -9,6 +9,7 @@ from shared.errors import CredentialError, InboxError, InboxUnavailableError
 from shared.inbox.opening import open_source
 
 MOST = 20  # mailboxes that are looked at
+_TIMEOUT = 6.0  # seconds for an answer: the doctor has 20 for everything
 _AT_ONCE = 4
 
 
@@ -24,7 +25,9 @@ async def check_returned_mail(patient: Patient) -> Sequence[Finding]:
     settings = patient.settings
     if settings.returned_mail == "off":
         return [_off()]
-    source = open_source(settings, patient.accounts.tokens, clock=patient.clock, only_reads=True)
+    source = open_source(
+        settings, patient.accounts.tokens, clock=patient.clock, only_reads=True, timeout=_TIMEOUT
+    )
 
     async def look(mailbox: str) -> Finding:
         try:

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
-from shared.doctor.lookups import Lookups, shown
+from shared.doctor.lookups import Lookups, RecordType, shown
 
 MOST_LOOKUPS = 10  # section 4.6.4: more are a permanent error
 MOST_VOID = 2  # of them, without an answer
@@ -17,8 +18,8 @@ _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE | re.DOTALL)
 _MECHANISM = re.compile(
     r"([+?~-]?)([a-z0-9]+)(?::([^/\s]\S*?))?((?:/{1,2}\d{1,3}){0,2})", re.IGNORECASE
 )
-_IP = re.compile(r"([+?~-]?)ip([46]):([0-9a-f.:]+)(/\d{1,3})?", re.IGNORECASE)
-_ASKING = {"a": "A", "mx": "MX", "exists": "A"}
+_ASKING: dict[str, RecordType] = {"a": "A", "mx": "MX", "exists": "A"}
+_NAMES = frozenset({"all", "include", "a", "mx", "ptr", "exists"})
 
 
 @dataclass(slots=True)
@@ -60,6 +61,37 @@ async def _records(domain: str, lookups: Lookups) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _faults(record: str) -> list[str]:
+    """What is wrong with the terms by themselves: an error anywhere breaks all (section 4.6)."""
+    found = []
+    modifiers: list[str] = []
+    for term in record.split()[1:]:
+        modifier, parts = _MODIFIER.fullmatch(term), _MECHANISM.fullmatch(term)
+        name = parts[2].lower() if parts else ""
+        if modifier is not None:
+            modifiers.append(modifier[1].lower())
+        elif term.lower().lstrip("+-~?").startswith(("ip4:", "ip6:")):
+            if not _is_network(term):
+                found.append(f"“{shown(term)}” is no network.")
+        elif parts is None or name not in _NAMES:
+            found.append(f"“{shown(term)}” is no term of SPF.")
+        elif name in {"include", "exists"} and not parts[3]:
+            found.append(f"“{shown(term)}” names no domain.")
+    found += [
+        f"It has {name}= more than once."
+        for name in ("redirect", "exp") if modifiers.count(name) > 1
+    ]  # fmt: skip
+    return found
+
+
+def _is_network(term: str) -> bool:
+    kind, _, network = term.lower().lstrip("+-~?").partition(":")
+    try:
+        return ip_network(network, strict=False).version == int(kind.removeprefix("ip"))
+    except ValueError:
+        return False
+
+
 @dataclass(slots=True)
 class _Walk:
     """Through a record and its includes, until too much was asked."""
@@ -67,67 +99,65 @@ class _Walk:
     spf: Spf
     lookups: Lookups
 
-    async def follow(self, domain: str, record: str, above: frozenset[str]) -> None:
-        """above: the domains whose records led here, this one too."""
-        top = len(above) == 1
+    async def follow(
+        self, domain: str, record: str, above: frozenset[str], *, top: bool = True
+    ) -> None:
+        """above: the domains whose records led here, this one too. top: it is the domain's own
+        record, or in its place by a redirect."""
+        self.spf.faults += _faults(record)
         redirect, final = "", ""
         for term in record.split()[1:]:
+            modifier = _MODIFIER.fullmatch(term)
             if self.spf.lookups >= _GIVE_UP or final:
                 break
-            modifier = _MODIFIER.fullmatch(term)
-            if modifier is not None:
-                if modifier[1].lower() == "redirect":
-                    redirect = modifier[2]
-                continue
-            final = await self._mechanism(domain, term, above)
-        if redirect and not final and self.spf.lookups < _GIVE_UP:
-            final = await self._include(redirect, above, top=top)
+            if modifier is None:
+                final = await self._mechanism(domain, term, above)
+            elif modifier[1].lower() == "redirect":
+                redirect = modifier[2]
         if top:
-            self.spf.final = self.spf.final or final
+            self.spf.final = final
+        if redirect and not final and self.spf.lookups < _GIVE_UP:
+            await self._include(redirect, above, top=top, passes=True)
 
     async def _mechanism(self, domain: str, term: str, above: frozenset[str]) -> str:
         """Returns the qualifier where it is `all`, else ""."""
-        if _IP.fullmatch(term):
-            return ""
         parts = _MECHANISM.fullmatch(term)
-        name = parts[2].lower() if parts else ""
-        if parts is None or name not in {"all", "include", "a", "mx", "ptr", "exists"}:
-            self.spf.faults.append(f"“{shown(term)}” is no term of SPF.")
+        if parts is None:
             return ""
-        target = parts[3] or ""
+        name, target = parts[2].lower(), parts[3] or ""
         if name == "all":
             return parts[1] or "+"
-        if name in {"include", "exists"} and not target:
-            self.spf.faults.append(f"“{shown(term)}” names no domain.")
-            return ""
-        if name == "include":
-            await self._include(target, above)
-            return ""
-        self.spf.lookups += 1
-        if name in _ASKING and "%" not in target:
-            found = await self.lookups.ask(target or domain, "MX" if name == "mx" else "A")
-            if not found.values and name == "a":
-                found = await self.lookups.ask(target or domain, "AAAA")
-            self.spf.void += not found.values and name != "exists"
+        if name == "include" and target:
+            await self._include(target, above, top=False, passes=parts[1] in {"", "+"})
+        elif name in _ASKING or name == "ptr":
+            self.spf.lookups += 1
+            if name != "ptr" and "%" not in target:
+                await self._ask(name, target or domain)
         return ""
 
-    async def _include(self, target: str, above: frozenset[str], *, top: bool = False) -> str:
-        """Follows an include, or a redirect of the domain itself (top), whose `all` it returns."""
+    async def _ask(self, name: str, target: str) -> None:
+        found = await self.lookups.ask(target, _ASKING[name])
+        if not found.values and name == "a":
+            found = await self.lookups.ask(target, "AAAA")
+        self.spf.void += not found.values
+
+    async def _include(
+        self, target: str, above: frozenset[str], *, top: bool, passes: bool
+    ) -> None:
+        """Follows an include or a redirect. passes: mail that it allows is allowed."""
         name = target.lower().rstrip(".")
         self.spf.lookups += 1
-        self.spf.included.add(name)
         if "%" in target:
-            return ""
+            return
+        if passes:
+            self.spf.included.add(name)
         if name in above:
             self.spf.faults.append(f"{shown(name)} includes itself.")
-            return ""
+            return
         records = await _records(name, self.lookups)
         if len(records) != 1:
             self.spf.void += not records
             what = "no SPF record" if not records else f"{len(records)} SPF records"
             self.spf.faults.append(f"{shown(name)}, which it includes, has {what}.")
-            return ""
-        before = self.spf.final
-        await self.follow(name, records[0], above | {name} if not top else frozenset({name}))
-        found, self.spf.final = (self.spf.final, before) if top else ("", before)
-        return found
+            return
+        await self.follow(name, records[0], above | {name}, top=top)

@@ -17,7 +17,7 @@ from shared.errors import InboxError, InboxUnavailableError
 if TYPE_CHECKING:
     from imapclient import IMAPClient
 
-_TIMEOUT = 30.0  # seconds for each answer
+TIMEOUT = 30.0  # seconds for each answer
 
 _SENT_NAMES = ("Sent Items", "Sent")  # where no folder has the attribute
 _JUNK_NAMES = ("Junk Email", "Junk", "Spam")
@@ -71,14 +71,16 @@ class ImapMail:
 class ImapConnection:
     """A signed-in connection over TLS. Methods raise InboxError and its kin."""
 
-    def __init__(self, host: str, port: int, mailbox: str, token: str) -> None:
+    def __init__(
+        self, host: str, port: int, mailbox: str, token: str, *, timeout: float = TIMEOUT
+    ) -> None:
         import imapclient  # noqa: PLC0415 - only those who read by IMAP pay for it
 
         self._mailbox = mailbox
         self._host = f"{host}:{port}"
         with self._errors(signing_in=True):
             self._client: IMAPClient = imapclient.IMAPClient(
-                host, port, ssl=True, ssl_context=ssl.create_default_context(), timeout=_TIMEOUT
+                host, port, ssl=True, ssl_context=ssl.create_default_context(), timeout=timeout
             )
             self._client.normalise_times = False
             try:

@@ -18,6 +18,7 @@ from shared.accounts import AccessToken
 from shared.errors import InboxUnavailableError
 from shared.inbox.arrivals import Place
 from shared.inbox.imap import (
+    TIMEOUT,
     Folder,
     FolderMissingError,
     ImapConnection,
@@ -38,18 +39,27 @@ _OCTETS_AT_ONCE = 8 * 1024 * 1024
 
 
 class ImapSource:
-    """A server with IMAP over TLS and XOAUTH2. `writes`: mail will be marked or moved."""
+    """A server with IMAP over TLS and XOAUTH2. `writes`: mail will be marked or moved. timeout:
+    seconds for each answer."""
 
     kind = "imap"
 
     def __init__(
-        self, host: str, port: int, *, sign_in: SignIn, size_limit: int, writes: bool
+        self,
+        host: str,
+        port: int,
+        *,
+        sign_in: SignIn,
+        size_limit: int,
+        writes: bool,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._host = host
         self._port = port
         self._sign_in = sign_in
         self._size_limit = size_limit
         self._writes = writes
+        self._timeout = timeout
 
     @asynccontextmanager
     async def open(self, mailbox: str) -> AsyncIterator["ImapMailbox"]:
@@ -58,8 +68,9 @@ class ImapSource:
                 token = await self._sign_in(mailbox, rejected)
                 try:
                     connection = await asyncio.to_thread(
-                        ImapConnection, self._host, self._port, mailbox, token.value
-                    )
+                        ImapConnection, self._host, self._port, mailbox, token.value,
+                        timeout=self._timeout,
+                    )  # fmt: skip
                 except (TokenExpiredError, SignInError):
                     if last_try:
                         raise

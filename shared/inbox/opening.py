@@ -8,6 +8,7 @@ from shared.accounts import AccessToken, TokenSource
 from shared.inbox.arrivals import Arrivals
 from shared.inbox.checkpoints import Checkpoints
 from shared.inbox.graph_source import GraphSource
+from shared.inbox.imap import TIMEOUT as IMAP_TIMEOUT
 from shared.inbox.imap_source import ImapSource
 from shared.inbox.mail import Intake
 from shared.inbox.reader import ParksMail, ReturnedMailReader
@@ -36,10 +37,12 @@ def open_source(
     *,
     clock: Callable[[], datetime],
     only_reads: bool = False,
+    timeout: float = IMAP_TIMEOUT,
 ) -> ImapSource | GraphSource:
     """The source that the settings name; MAILROOM_RETURNED_MAIL must not be off.
 
-    only_reads: nothing is marked or moved, whatever the settings say of returned mail.
+    only_reads: nothing is marked or moved, whatever the settings say of returned mail. timeout:
+    seconds for each answer of IMAP, which a thread waits for: it cannot be cancelled.
     """
     scope = reading_scope(settings)
 
@@ -53,6 +56,7 @@ def open_source(
             sign_in=sign_in,
             size_limit=settings.returned_size_limit,
             writes=settings.returned_disposal != "leave" and not only_reads,
+            timeout=timeout,
         )
     return GraphSource(
         settings.graph_url,

@@ -142,7 +142,32 @@ FAULTS = [
     Seeded("SPF redirects in circles",
            spf("v=spf1 redirect=a.test", a_test="v=spf1 redirect=b.test",
                b_test="v=spf1 redirect=a.test"),
-           "dns.spf", ERROR, "20", "10 lookups"),
+           "dns.spf", ERROR, "a.test includes itself", "Mend"),
+    Seeded("no IPv4 address", spf(f"v=spf1 {OURS} ip4:999.1.1.1 -all"),
+           "dns.spf", ERROR, "“ip4:999.1.1.1” is no network", "Mend"),
+    Seeded("too long a prefix", spf(f"v=spf1 {OURS} ip4:192.0.2.0/33 -all"),
+           "dns.spf", ERROR, "is no network", "Mend"),
+    Seeded("IPv6 as ip4", spf(f"v=spf1 {OURS} ip4:::1 -all"),
+           "dns.spf", ERROR, "is no network", "Mend"),
+    Seeded("error after all", spf(f"v=spf1 {OURS} -all bogus"),
+           "dns.spf", ERROR, "“bogus” is no term", "Mend"),
+    Seeded("error in an include", spf(f"v=spf1 {OURS} include:a.test -all",
+                                      a_test="v=spf1 ipv4:192.0.2.1 -all"),
+           "dns.spf", ERROR, "is no term", "Mend"),
+    Seeded("Office 365 forbidden", spf("v=spf1 -include:spf.protection.outlook.com ~all"),
+           "dns.spf", ERROR, "does not name Office 365", OURS),
+    Seeded("two redirects", spf(f"v=spf1 {OURS} redirect=a.test redirect=b.test",
+                                a_test="v=spf1 -all"),
+           "dns.spf", ERROR, "redirect= more than once", "Mend"),
+    Seeded("void exists", spf(f"v=spf1 {OURS} exists:x.test exists:y.test exists:z.test -all"),
+           "dns.spf", ERROR, "3 of its lookups have no answer", "Mend"),
+    Seeded("DMARC of a part",
+           txt(f"_dmarc.{DOMAIN}", "v=DMARC1; p=reject; pct=10; rua=mailto:a@b.c"),
+           "dns.dmarc", NOTE, "a part of the mail", "take pct="),
+    Seeded("DMARC on trial", txt(f"_dmarc.{DOMAIN}", "v=DMARC1; p=reject; t=y; rua=mailto:a@b.c"),
+           "dns.dmarc", NOTE, "a part of the mail", "take pct="),
+    Seeded("a filter first", mx("20 x.mail.protection.outlook.com.", "0 mx.filter.test."),
+           "dns.mx", NOTE, "mx.filter.test", "delivery test"),
     Seeded("include of nothing", spf(f"v=spf1 {OURS} include:gone.test -all"),
            "dns.spf", ERROR, "gone.test, which it includes, has no SPF record", "Mend"),
     Seeded("include of two", lambda names: (spf(f"v=spf1 {OURS} include:two.test -all")(names),
@@ -222,6 +247,7 @@ GOOD = {
     "macros": spf(f"v=spf1 {OURS} exists:%{{i}}._spf.contoso.test -all"),
     "capitals": spf(f"V=SPF1 {OURS.upper()} -ALL"),
     "a record in many strings": spf(f"v=spf1 {OURS} {'ip4:192.0.2.1 ' * 60}-all"),
+    "a very long record": spf(f"v=spf1 {OURS} {'ip4:192.0.2.1 ' * 600}-all"),
     "keys of the newer form": lambda names: (
         alias("selector1", f"{NEWER}.")(names), txt(NEWER, f"p={public_key()}")(names),
     ),
@@ -279,6 +305,16 @@ async def test_another_service_has_selectors_and_includes_of_its_own(names: Name
     assert {f.check: f.severity for f in found} == {
         "dns.spf": OK, "dns.dkim": NOTE, "dns.dmarc": OK, "dns.mx": OK,
     }  # fmt: skip
+
+
+async def test_silence_about_many_domains_costs_the_others_nothing(names: NameServer) -> None:
+    silent = [f"d{number}.test" for number in range(MOST - 1)]
+    for domain in silent:
+        names.silent |= {domain, f"_dmarc.{domain}", f"selector1._domainkey.{domain}"}
+    senders = ", ".join(f'"a@{domain}"' for domain in (*silent, DOMAIN))
+    found = await look(names, senders=f"[{senders}]")
+    assert {f.severity for f in found if f.subject == DOMAIN} == {OK}
+    assert {f.check for f in found if f.subject in silent} == {"dns.lookup"}
 
 
 async def test_what_others_write_steers_no_terminal(names: NameServer) -> None:
