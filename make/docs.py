@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from shared.accounts.aadsts import CAUSES  # noqa: E402 (the path comes first)
 from shared.delivery.replies import RULES as REPLIES  # noqa: E402 (the path comes first)
+from shared.delivery.replies import Meaning  # noqa: E402 (the path comes first)
 from shared.delivery.replies import Rule as ReplyRule  # noqa: E402
 from shared.doctor.examination import CHECKS  # noqa: E402 (the path comes first)
 from shared.guard.rules import RULES  # noqa: E402 (the path comes first)
@@ -97,11 +98,18 @@ def replies() -> str:
     """A Markdown table of the replies that the submission server may give."""
     rows = ["| reply | speaks of | what Mailroom does | fix |", "|---|---|---|---|"]
     rows += [
-        f"| {_reply(rule)} | {rule.meaning.scope} | {ACTIONS[rule.meaning.action]}"
+        f"| {_reply(rule)} | {rule.meaning.scope} | {_action(rule.meaning)}"
         f"{', and the address is suppressed' * rule.meaning.dead} | {rule.meaning.fix or '–'} |"
         for rule in REPLIES
     ]
     return "\n".join(rows)
+
+
+def _action(meaning: Meaning) -> str:
+    """As `shared/delivery/outcome.py` has it: what is no fault of the message waits."""
+    if meaning.action == "fail" and meaning.scope in {"mailbox", "tenant"}:
+        return f"waits until its deadline; the {meaning.scope} is set aside"
+    return ACTIONS[meaning.action]
 
 
 def _reply(rule: ReplyRule) -> str:
